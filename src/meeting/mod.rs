@@ -16,6 +16,7 @@ mod registry;
 mod request_rate;
 mod reserved_names;
 pub mod roster;
+pub mod service;
 mod settings;
 mod state;
 mod task;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::knock_limits::KnockLimits;
 use super::mutes::MuteRegistry;
+use super::service::{MeetingService, RoomAddress};
 use crate::common::ids::{Ids, MeetingName};
 use crate::common::redact::Redacted;
 use crate::media::Media;
@@ -36,6 +37,8 @@ pub struct MeetingSettings {
     pub outlasts_a_restart: bool,
     /// Names of configured devices, by label: nobody else gets one of them (M-1).
     pub devices: Arc<BTreeMap<String, String>>,
+    /// The room at a service in which it takes place; `None`: in our own pages alone.
+    pub room: Option<RoomAddress>,
 }
 
 impl MeetingSettings {
@@ -44,7 +47,8 @@ impl MeetingSettings {
     pub fn titled(title: &str) -> Self {
         let title = title.to_owned();
         let (policy, devices) = (PolicySettings::default(), Arc::default());
-        Self { title, policy, anonymous_join: true, passcode: None, speakers: 4, outlasts_a_restart: true, devices }
+        let (passcode, room) = (None, None);
+        Self { title, policy, anonymous_join: true, passcode, speakers: 4, outlasts_a_restart: true, devices, room }
     }
 }
 
@@ -70,6 +74,8 @@ pub struct MeetingsShared {
     pub seats_until: Instant,
     /// Microphones that stay closed (K-4).
     pub mutes: MuteRegistry,
+    /// Services in which meetings take place, by label.
+    pub services: BTreeMap<String, Arc<dyn MeetingService>>,
 }
 
 /// All meetings as they are configured at the moment, and how often externals have knocked at any of them. In memory alone, behind short

@@ -116,6 +116,7 @@ impl MeetingDouble {
             | MeetingInput::SeatTaken { .. }
             | MeetingInput::PeerOpened { .. }
             | MeetingInput::RecordingStarted(_)
+            | MeetingInput::Room(_)
             | MeetingInput::Bridge(_)
             | MeetingInput::Stopping { .. }
             | MeetingInput::Reconfigured

@@ -178,8 +178,14 @@ pub enum Fact {
         /// Of a thousand packets so many were received; `None`: it sends no reports.
         received_permille: Option<u16>,
     },
-    /// Something is there that could transcribe (N-11).
-    TranscriberConfigured(bool),
+    /// Whether something is there that could capture when it is asked to (N-11). As a meeting begins: a recorder, and nothing that could
+    /// transcribe.
+    CaptureConfigured {
+        /// What is captured.
+        what: CaptureKind,
+        /// Whether it could be.
+        configured: bool,
+    },
     /// New settings for the running meeting.
     Settings(PolicySettings),
 }

@@ -27,6 +27,8 @@ pub const ALONE_AFTER: Duration = Duration::from_secs(15);
 /// One capture of this meeting.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Captured {
+    /// Something is there that starts and stops it when it is asked to (N-11).
+    pub(super) configured: bool,
     pub(super) state: Capture,
     /// Counts changes.
     pub(super) epoch: u64,
@@ -46,7 +48,6 @@ pub(super) struct Alone {
 #[derive(Debug)]
 pub struct Policy {
     pub(super) settings: PolicySettings,
-    pub(super) transcriber: bool,
     pub(super) people: BTreeMap<ParticipantId, Person>,
     pub(super) recording: Captured,
     pub(super) transcription: Captured,
@@ -77,9 +78,8 @@ impl Policy {
     pub fn new(settings: PolicySettings) -> Self {
         Self {
             settings,
-            transcriber: false,
             people: BTreeMap::new(),
-            recording: Captured::default(),
+            recording: Captured { configured: true, ..Captured::default() },
             transcription: Captured::default(),
             notices_told: 0,
             externals_only: None,
@@ -119,7 +119,8 @@ impl Policy {
             pin: false,
             name,
             presence: Presence::Alive,
-            inside: role == Role::Member || self.seat_kept.take() == Some(who),
+            // Whom the meeting's service has let in is not ours to keep waiting.
+            inside: role == Role::Member || via == Via::Service || self.seat_kept.take() == Some(who),
             wait: Wait::new(now),
             muted,
             remind: muted.is_closed(),
@@ -187,7 +188,7 @@ impl Policy {
             self.effects.push_back(Effect::Dismiss { who, cause });
         }
         self.show_again(who);
-        self.empty = self.people.is_empty().then_some(now);
+        self.empty = self.is_empty().then_some(now);
     }
 
     /// Dismisses somebody who waits. Who is inside stays (M-10).
@@ -260,8 +261,8 @@ impl Policy {
             Fact::NoticeBegan { notice, length } => return self.began(now, notice, length),
             Fact::Told { notice, outcome, carried } => return self.told(notice, outcome, carried),
             Fact::Reported { notice, received_permille } => return self.reported(notice, received_permille),
-            Fact::TranscriberConfigured(configured) => {
-                self.transcriber = configured;
+            Fact::CaptureConfigured { what, configured } => {
+                self.captured_mut(what).configured = configured;
                 return;
             }
             Fact::Settings(settings) => {
@@ -306,7 +307,7 @@ impl Policy {
             | Fact::NoticeBegan { .. }
             | Fact::Told { .. }
             | Fact::Reported { .. }
-            | Fact::TranscriberConfigured(_)
+            | Fact::CaptureConfigured { .. }
             | Fact::Settings(_) => {}
         }
     }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::machine::{ALONE_AFTER, Alone, Policy};
 use super::timer::PolicyTimer;
+use super::types::Via;
 
 impl Policy {
     /// Since when the meeting has no member, nobody or one phone alone.
@@ -24,9 +25,14 @@ impl Policy {
             (Some(who), _) => Some(Alone { who, since: now, told: false }),
             (None, _) => None,
         };
-        if !self.people.is_empty() {
+        if !self.is_empty() {
             self.empty = None;
         }
+    }
+
+    /// Nobody of ours is here: people of a service are in its own meeting, which goes on without us.
+    pub(super) fn is_empty(&self) -> bool {
+        self.people.values().all(|person| person.via == Via::Service)
     }
 
     /// Deadlines that follow from it.

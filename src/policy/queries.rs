@@ -52,9 +52,13 @@ impl Policy {
     /// The real state of a capture.
     #[must_use]
     pub const fn capture(&self, what: CaptureKind) -> Capture {
+        self.captured(what).state
+    }
+
+    pub(super) const fn captured(&self, what: CaptureKind) -> Captured {
         match what {
-            CaptureKind::Recording => self.recording.state,
-            CaptureKind::Transcription => self.transcription.state,
+            CaptureKind::Recording => self.recording,
+            CaptureKind::Transcription => self.transcription,
         }
     }
 
@@ -84,6 +88,9 @@ impl Policy {
         capability::grant(standpoint, capability)?;
         match capability {
             Capability::Speak if person.muted.host && !self.may_lift_mute(person) => Err(PolicyRefusal::MuteLocked),
+            Capability::Record if !self.recording.configured && !self.transcription.configured => {
+                Err(PolicyRefusal::NotConfigured)
+            }
             Capability::Hear if !hear => Err(PolicyRefusal::NotAllowed),
             Capability::Speak if !speak => Err(PolicyRefusal::NotAllowed),
             _ => Ok(()),

@@ -147,10 +147,10 @@ impl Policy {
 
     pub(super) fn ask_capture(&mut self, by: Asker, what: CaptureKind, want: Capture) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Record)?;
-        if what == CaptureKind::Transcription && want != Capture::Off && !self.transcriber {
+        let is = self.capture(what);
+        if !self.captured(what).configured && (is, want) != (Capture::Off, Capture::Off) {
             return Err(PolicyRefusal::NotConfigured);
         }
-        let is = self.capture(what);
         // What is off cannot be interrupted; taking it for a start would record somebody who asked for a pause.
         if is == Capture::Off && want == Capture::Paused {
             return Err(PolicyRefusal::NotCaptured);

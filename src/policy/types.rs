@@ -32,6 +32,8 @@ pub enum Via {
     Browser,
     /// A bridged SIP device.
     Phone,
+    /// The meeting service in which the meeting takes place: somebody whom that has let in.
+    Service,
 }
 
 /// Where somebody stands (U-4).

@@ -47,6 +47,7 @@ fn shared(folder: &Path, events: &Events, store: store::StoreHandle) -> Meetings
         raised: events.clone(),
         recordings: folder.join("recordings"),
         mutes: crate::meeting::MuteRegistry::default(),
+        services: std::collections::BTreeMap::new(),
         seats_until: crate::common::machine::now(),
     }
 }

@@ -10,6 +10,7 @@ use crate::media::{Gate, MediaEnd};
 use crate::meeting::guest::ToGuest;
 use crate::meeting::join::JoinPage;
 use crate::meeting::messages::{ChatLine, Granted, MeetingRefusal, OfferError, Snapshot};
+use crate::meeting::service::RoomAsk;
 use crate::policy::Admission;
 use crate::relay::RelayInput;
 use crate::store::MuteChange;
@@ -43,14 +44,16 @@ impl MeetingReply {
 pub(in crate::meeting) enum MeetingAct {
     /// Give a device a seat on the bridge, with both directions shut.
     SeatPort { who: ParticipantId, admission: Admission },
-    /// Give a browser a seat on the bridge.
-    SeatPeer { peer: PeerId, admission: Admission, gate: Gate },
+    /// Give a browser, or somebody in the room of the service, a seat on the bridge.
+    Seat { end: MediaEnd, admission: Admission, gate: Gate },
+    /// Give the seat of one end of a participant to another one.
+    ReplaceEnd { old: MediaEnd, new: MediaEnd },
+    /// Ask something of the room of the service.
+    AskRoom(RoomAsk),
     /// What may pass to and from a seat from now on.
     Gate { end: MediaEnd, gate: Gate },
     /// Take a seat away.
     Unseat(MediaEnd),
-    /// Give the seat of one connection of a participant to another one.
-    ReplacePeer { old: PeerId, new: PeerId },
     /// Answer an offer, then say [`PeerOpened`](super::MeetingInput::PeerOpened).
     OpenPeer { who: ParticipantId, sdp: String, reply: OfferReply },
     /// Close a browser's connection.

@@ -5,7 +5,7 @@ use super::log_limits::StrangerLog;
 use super::machine::MeetingState;
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
-use crate::media::Gate;
+use crate::media::{Gate, MediaEnd};
 use crate::meeting::guest::ToGuest;
 use crate::meeting::messages::{Granted, OPERATOR, ToPage};
 use crate::meeting::mutes::RunEnd;
@@ -24,9 +24,9 @@ impl MeetingState {
             }
             Effect::Say { who, phrase } => self.tell_guest(who, ToGuest::Say(phrase)),
             Effect::Dismiss { who, cause } => self.dismiss(who, cause),
-            Effect::Capture { what: CaptureKind::Recording, want } => self.want_recording(want),
-            // Nothing here can transcribe; the policy refuses before it comes to this (N-11).
-            Effect::Capture { what: CaptureKind::Transcription, .. } => {}
+            Effect::Capture { what: CaptureKind::Recording, want } if !self.in_room => self.want_recording(want),
+            // Nothing here can transcribe, or record the room of a service; the policy refuses before it comes to this (N-11).
+            Effect::Capture { .. } => {}
             Effect::Ledger(entry) => {
                 let guest = self.people.guests.get(&entry.who);
                 self.ledger.push(self.instant(), entry, guest);
@@ -48,11 +48,15 @@ impl MeetingState {
             tracing::info!(meeting = %self.name, participant = %who, "device admitted");
             self.tell_guest(who, ToGuest::Seated);
             self.sms_begins(who);
+            self.enter_room(who);
+        } else if let Some(person) = self.people.remote.get_mut(&who) {
+            person.admission = Some(admission);
+            self.seat_remote(who);
         } else if let Some(page) = self.people.pages.get_mut(&who) {
             match page.peer {
                 Some(peer) => {
                     page.seated = true;
-                    self.acts.push_back(MeetingAct::SeatPeer { peer, admission, gate: page.gate });
+                    self.acts.push_back(MeetingAct::Seat { end: MediaEnd::Peer(peer), admission, gate: page.gate });
                 }
                 None => page.admission = Some(admission),
             }
@@ -74,12 +78,19 @@ impl MeetingState {
                 self.acts.extend(change.map(MeetingAct::KeepMute));
             }
         }
+        if let Some(person) = self.people.remote.get_mut(&who) {
+            (person.seated, person.admission) = (false, None);
+        }
         self.acts.extend(self.people.media_end(who).map(MeetingAct::Unseat));
+        self.leave_room(who);
     }
 
     fn gate(&mut self, who: ParticipantId, gate: Gate) {
         if let Some(page) = self.people.pages.get_mut(&who) {
             page.gate = gate;
+        }
+        if let Some(person) = self.people.remote.get_mut(&who) {
+            person.gate = gate;
         }
         self.acts.extend(self.people.media_end(who).map(|end| MeetingAct::Gate { end, gate }));
         if (gate.hear || gate.speak)
@@ -125,6 +136,7 @@ impl MeetingState {
         for who in &changes.rows {
             self.views.row_changed(&self.policy, &self.people, *who, now);
         }
+        self.show_guests(&changes.rows);
         for who in &changes.own {
             let kept = self.mutes.row_changed(&self.policy, &self.people, *who, self.unix_millis());
             self.acts.extend(kept.into_iter().map(MeetingAct::KeepMute));

@@ -10,6 +10,7 @@ use crate::media::{BridgeEvent, NegotiationError};
 use crate::meeting::guest::FromGuest;
 use crate::meeting::join::JoinPage;
 use crate::meeting::messages::{ChatLine, Granted, MeetingRefusal, MeetingRequest, OfferError, Snapshot, ToPage};
+use crate::meeting::service::RoomFact;
 use crate::relay::RelayAnswer;
 use crate::relay::driver::RelayEvent;
 use crate::store::Phone;
@@ -79,6 +80,8 @@ pub(in crate::meeting) enum MeetingInput {
     Relay(ParticipantId, RelayEvent),
     /// The relay's answer to what was keyed at a device.
     RelayAnswered(ParticipantId, RelayAnswer),
+    /// From the room of the meeting's service.
+    Room(RoomFact),
     /// From the bridge and its peers.
     Bridge(BridgeEvent),
     /// What came of [`MeetingAct::StartRecording`](super::MeetingAct::StartRecording).

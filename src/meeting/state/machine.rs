@@ -51,6 +51,8 @@ pub(super) enum Step {
     WriteLine { notice: NoticeId, received_permille: Option<u16> },
     /// A device has left: forgotten after what follows from that, so that a notice cut short is in the ledger by its name (N-8).
     ForgetGuest(ParticipantId),
+    /// Somebody has left the room of the service: forgotten after the seat is taken away.
+    ForgetRemote(ParticipantId),
 }
 
 /// A live meeting. One [`handle`](Self::handle) or [`wake`](Self::wake), then [`poll`](Self::poll) until `None`, then wait for
@@ -65,6 +67,8 @@ pub(in crate::meeting) struct MeetingState {
     pub(super) entry: KnockRules,
     pub(super) seats_until: Instant,
     pub(super) by_sms: bool,
+    /// It takes place in the room of a service.
+    pub(super) in_room: bool,
     pub(super) people: ParticipantTable,
     pub(super) mutes: KeptMutes,
     pub(super) chat: ChatLog,
@@ -93,9 +97,15 @@ impl MeetingState {
     /// A meeting in which nobody is yet.
     pub(in crate::meeting) fn new(now: MeetingTime, setup: MeetingSetup) -> Self {
         let MeetingSetup { name, settings, ids, configured, mutes, seats_until, by_sms } = setup;
+        let (mut policy, in_room) = (Policy::new(settings.policy.clone()), settings.room.is_some());
+        if in_room {
+            // Whoever is in the room learns of a recording there; one of ours would go unnoticed (N-1).
+            policy.handle(now.instant, Fact::CaptureConfigured { what: CaptureKind::Recording, configured: false });
+        }
         Self {
             title: settings.title,
-            policy: Policy::new(settings.policy.clone()),
+            policy,
+            in_room,
             rules: settings.policy,
             ids,
             entry: KnockRules::new(name.clone(), configured),
@@ -221,6 +231,7 @@ impl MeetingState {
             MeetingInput::GuestStalled(who) => self.guest_stalled(who),
             MeetingInput::Relay(who, event) => self.take_relay_event(who, event),
             MeetingInput::RelayAnswered(who, answer) => self.relay_answered(who, answer),
+            MeetingInput::Room(fact) => self.take_room_fact(fact),
             MeetingInput::Bridge(event) => self.take_bridge_event(event),
             MeetingInput::RecordingStarted(made) => self.recording_started(made),
             MeetingInput::Stopping { by } => {
@@ -248,6 +259,7 @@ impl MeetingState {
             }
             Step::WriteLine { notice, received_permille } => self.write_line(notice, received_permille),
             Step::ForgetGuest(who) => self.forget_guest(who),
+            Step::ForgetRemote(who) => drop(self.people.remote.remove(&who)),
         }
     }
 

@@ -27,6 +27,7 @@ mod pages;
 mod participants;
 mod recording;
 mod requests;
+mod room;
 mod sms;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub(super) fn owned(entry: &KnockRules, policy: &Policy, people: &ParticipantTab
         let identity = match (people.pages.get(&who), people.guests.get(&who)) {
             (Some(page), _) if role == Role::Member => page.identity.clone(),
             (None, Some(guest)) if guest.known => Some(guest.identity.clone()),
+            (None, None) if role == Role::Member => None,
             _ => continue,
         };
         owned.push(ReservedNames { name: name.expose().clone(), identity });
@@ -41,7 +42,11 @@ pub(super) fn displaced(policy: &Policy, people: &ParticipantTable, owner: Parti
         if who == owner || role != Role::External || known || reserved_names::fold(other.expose()) != folded {
             return None;
         }
-        let (via, mark) = if people.pages.contains_key(&who) { (Via::Browser, "guest") } else { (Via::Phone, "caller") };
+        let (via, mark) = match (people.pages.contains_key(&who), people.remote.contains_key(&who)) {
+            (true, _) => (Via::Browser, "guest"),
+            (false, true) => (Via::Service, "guest"),
+            (false, false) => (Via::Phone, "caller"),
+        };
         let name = Redacted::new(reserved_names::distinct(other.expose(), mark, None, &owned));
         Some(Renamed { who, via, name })
     };

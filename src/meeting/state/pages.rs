@@ -11,7 +11,7 @@ use super::participants::Page;
 use crate::common::cause::Cause;
 use crate::common::ids::{ParticipantId, PeerId};
 use crate::common::redact::Redacted;
-use crate::media::{Gate, NegotiationError};
+use crate::media::{Gate, MediaEnd, NegotiationError};
 use crate::meeting::join::{JoinPage, PasscodeProof};
 use crate::meeting::messages::{MeetingRefusal, OfferError, ToPage};
 use crate::meeting::request_rate::RequestRate;
@@ -223,9 +223,12 @@ impl MeetingState {
         match (page.admission.take(), old) {
             (Some(admission), _) => {
                 page.seated = true;
-                self.acts.push_back(MeetingAct::SeatPeer { peer, admission, gate: page.gate });
+                self.acts.push_back(MeetingAct::Seat { end: MediaEnd::Peer(peer), admission, gate: page.gate });
             }
-            (None, Some(old)) if page.seated => self.acts.push_back(MeetingAct::ReplacePeer { old, new: peer }),
+            (None, Some(old)) if page.seated => {
+                let (old, new) = (MediaEnd::Peer(old), MediaEnd::Peer(peer));
+                self.acts.push_back(MeetingAct::ReplaceEnd { old, new });
+            }
             (None, _) => {}
         }
         self.acts.extend(old.map(MeetingAct::ClosePeer));

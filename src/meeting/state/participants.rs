@@ -12,6 +12,7 @@ use crate::meeting::messages::{KnownDevice, ToPage};
 use crate::meeting::page_feed::PageFeed;
 use crate::meeting::request_rate::RequestRate;
 use crate::meeting::roster::{ParticipantOrigin, ParticipantOrigins, RowContext, SmsReaders};
+use crate::meeting::service::RoomPerson;
 use crate::policy::{Admission, Role};
 use crate::store::Phone;
 
@@ -81,9 +82,24 @@ impl Guest {
     }
 }
 
+/// Somebody in the room of the meeting's service.
+pub(super) struct RemotePerson {
+    /// As the room has told it last.
+    pub(super) told: RoomPerson,
+    /// Its lines for the chat, which may go on by SMS.
+    pub(super) texts: TokenBucket,
+    /// Where its sound arrives.
+    pub(super) end: Option<MediaEnd>,
+    /// The right to a seat, until there is an end to seat.
+    pub(super) admission: Option<Admission>,
+    pub(super) seated: bool,
+    pub(super) gate: Gate,
+}
+
 /// Everybody, by participant.
 #[derive(Default)]
 pub(super) struct ParticipantTable {
+    pub(super) remote: BTreeMap<ParticipantId, RemotePerson>,
     pub(super) pages: BTreeMap<ParticipantId, Page>,
     pub(super) guests: BTreeMap<ParticipantId, Guest>,
     pub(super) origins: ParticipantOrigins,
@@ -117,7 +133,13 @@ impl ParticipantTable {
     /// Where somebody's sound comes from and goes to.
     pub(super) fn media_end(&self, who: ParticipantId) -> Option<MediaEnd> {
         let guest = self.guests.get(&who).map(|guest| MediaEnd::Port(guest.port));
-        guest.or_else(|| self.pages.get(&who)?.peer.map(MediaEnd::Peer))
+        let page = || self.pages.get(&who)?.peer.map(MediaEnd::Peer);
+        guest.or_else(page).or_else(|| self.remote.get(&who)?.end)
+    }
+
+    /// Who this is in the room of the meeting's service, by its key there.
+    pub(super) fn remote_of(&self, key: &str) -> Option<ParticipantId> {
+        self.remote.iter().find(|(_, person)| person.told.key == key).map(|(who, _)| *who)
     }
 
     /// What else this person has here, known by `identity`. Callers who are not known may be several under one name, and are each for

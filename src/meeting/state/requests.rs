@@ -75,24 +75,11 @@ impl MeetingState {
 
     /// A line for the chat (C-1). `sms`: the masked number of who has written it by SMS.
     pub(super) fn write_chat(&mut self, by: Asker, text: &str, sms: Option<String>) -> Result<(), MeetingRefusal> {
-        let text = text.trim().to_owned();
-        if text.is_empty() || text.chars().count() > LONGEST {
-            return Err(MeetingRefusal::BadText);
-        }
-        if !self.policy.has_chat() {
-            return Err(MeetingRefusal::ChatFull);
-        }
-        let (from, name, kind, who) = match by {
-            // Nobody's presence (M-5): it writes for the host organisation, under a name that nobody else has (M-1).
-            Asker::Operator => (OPERATOR_ID.to_owned(), OPERATOR.to_owned(), Role::Member, None),
-            Asker::Participant(who) => {
-                let row = self.policy.row_of(who, self.instant()).filter(|row| row.standing == Standing::In);
-                let row = row.ok_or(MeetingRefusal::NotInside)?;
-                (who.to_string(), row.name.expose().clone(), row.role, Some(who))
-            }
+        let line = self.chat_line(by, text, sms)?;
+        let who = match by {
+            Asker::Operator => None,
+            Asker::Participant(who) => Some(who),
         };
-        let (id, at) = (self.chat.next_id(), self.unix_millis());
-        let line = ChatLine { id, from, name, kind, sms, text, texted: Texted::default(), at };
         self.chat.push(line.clone());
         for who in self.pages_inside() {
             self.people.tell_page(who, ToPage::Chat(line.clone()));
@@ -100,23 +87,60 @@ impl MeetingState {
         let event = self.events.chat(who, who.and_then(|who| self.people.call_of(who)));
         self.acts.push_back(MeetingAct::Raise(event));
         self.pass_on(who, &line);
+        self.write_to_room(who, &line);
         self.copy(&line);
         Ok(())
     }
 
+    /// A line that somebody may write now.
+    fn chat_line(&mut self, by: Asker, text: &str, sms: Option<String>) -> Result<ChatLine, MeetingRefusal> {
+        let text = text.trim().to_owned();
+        if text.is_empty() || text.chars().count() > LONGEST {
+            return Err(MeetingRefusal::BadText);
+        }
+        if !self.policy.has_chat() {
+            return Err(MeetingRefusal::ChatFull);
+        }
+        let (from, name, kind) = match by {
+            // Nobody's presence (M-5): it writes for the host organisation, under a name that nobody else has (M-1).
+            Asker::Operator => (OPERATOR_ID.to_owned(), OPERATOR.to_owned(), Role::Member),
+            Asker::Participant(who) => {
+                let row = self.policy.row_of(who, self.instant()).filter(|row| row.standing == Standing::In);
+                let row = row.ok_or(MeetingRefusal::NotInside)?;
+                (who.to_string(), row.name.expose().clone(), row.role)
+            }
+        };
+        let (id, at) = (self.chat.next_id(), self.unix_millis());
+        Ok(ChatLine { id, from, name, kind, sms, text, texted: Texted::default(), at })
+    }
+
     /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
     fn pass_on(&mut self, from: Option<ParticipantId>, line: &ChatLine) {
-        let reads = |who: &ParticipantId| Some(*who) != from && self.policy.standing(*who) == Some(Standing::In);
-        for (&who, guest) in self.people.guests.iter().filter(|(who, _)| reads(who)) {
-            if guest.text {
-                let what = ToGuest::Show(Redacted::new(format!("{}: {}", line.name, line.text)));
-                self.acts.push_back(MeetingAct::TellGuest { who, what });
-            }
-            if self.by_sms {
-                let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
-                self.acts.push_back(MeetingAct::Relay(RelayInput::Line { participant: who, line: line.id, name, text }));
-            }
+        let readers: Vec<_> = self.people.guests.keys().copied().filter(|who| Some(*who) != from).collect();
+        for who in readers {
+            self.pass_to(who, line);
         }
+    }
+
+    /// To one device, if it is inside.
+    fn pass_to(&mut self, who: ParticipantId, line: &ChatLine) {
+        let inside = self.policy.standing(who) == Some(Standing::In);
+        let Some(guest) = self.people.guests.get(&who).filter(|_| inside) else { return };
+        if guest.text {
+            let what = ToGuest::Show(Redacted::new(format!("{}: {}", line.name, line.text)));
+            self.acts.push_back(MeetingAct::TellGuest { who, what });
+        }
+        if self.by_sms {
+            let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
+            self.acts.push_back(MeetingAct::Relay(RelayInput::Line { participant: who, line: line.id, name, text }));
+        }
+    }
+
+    /// A line for one device alone: it is in nobody else's chat, and nowhere once it has been shown.
+    pub(super) fn write_to_device(&mut self, by: ParticipantId, device: ParticipantId, text: &str) -> Result<(), MeetingRefusal> {
+        let line = self.chat_line(Asker::Participant(by), text, None)?;
+        self.pass_to(device, &line);
+        Ok(())
     }
 
     /// C-8: for each device to which the chat is bridged, the text that was sent last.

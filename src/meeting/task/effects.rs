@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use super::input::TaskInput;
 use crate::common::ids::{MeetingName, ParticipantId, PeerId};
 use crate::common::redact::Redacted;
-use crate::media::{BridgeEvent, BridgeHandle, Gate, MediaEnd, PeerHandle, PortHandle};
+use crate::media::{BridgeEvent, BridgeHandle, Gate, PeerHandle, PortHandle};
 use crate::meeting::guest::{Knock, ToGuest};
 use crate::meeting::recording::{ActiveRecording, FinishingRecording};
+use crate::meeting::service::RoomAsk;
 use crate::meeting::settings::MeetingsShared;
 use crate::meeting::state::{KnockingDevice, MeetingAct, MeetingInput};
 use crate::policy::Admission;
@@ -41,6 +42,8 @@ pub(super) struct MeetingEffects {
     pub(super) shared: Arc<MeetingsShared>,
     pub(super) own: OwnQueues,
     bridge: BridgeHandle,
+    /// The room of the meeting's service.
+    room: Option<mpsc::Sender<RoomAsk>>,
     guests: BTreeMap<ParticipantId, GuestEnds>,
     peers: BTreeMap<PeerId, PeerHandle>,
     recording: Option<ActiveRecording>,
@@ -49,9 +52,14 @@ pub(super) struct MeetingEffects {
 }
 
 impl MeetingEffects {
-    pub(super) fn new(meeting: MeetingName, shared: Arc<MeetingsShared>, bridge: BridgeHandle, own: OwnQueues) -> Self {
+    pub(super) fn new(
+        meeting: MeetingName,
+        shared: Arc<MeetingsShared>,
+        (bridge, room): (BridgeHandle, Option<mpsc::Sender<RoomAsk>>),
+        own: OwnQueues,
+    ) -> Self {
         let (guests, peers, recording, finishing) = (BTreeMap::new(), BTreeMap::new(), None, None);
-        Self { meeting, shared, own, bridge, guests, peers, recording, finishing }
+        Self { meeting, shared, own, bridge, room, guests, peers, recording, finishing }
     }
 
     /// Keeps the ends of a device that knocks; the rest is for the state.
@@ -83,10 +91,16 @@ impl MeetingEffects {
             MeetingAct::StartRecording => return Some(MeetingInput::RecordingStarted(self.start_recording().await)),
             MeetingAct::TellGuest { who, what } => return self.tell_guest(who, what),
             MeetingAct::SeatPort { who, admission } => self.seat_port(who, admission).await,
-            MeetingAct::SeatPeer { peer, admission, gate } => self.seat_peer(peer, admission, gate).await,
             MeetingAct::Gate { end, gate } => self.bridge.gate(end, gate).await,
             MeetingAct::Unseat(end) => self.bridge.unseat(end).await,
-            MeetingAct::ReplacePeer { old, new } => self.bridge.replace(MediaEnd::Peer(old), MediaEnd::Peer(new)).await,
+            MeetingAct::Seat { end, admission, gate } => self.bridge.seat(end, admission, gate).await,
+            MeetingAct::ReplaceEnd { old, new } => self.bridge.replace(old, new).await,
+            MeetingAct::AskRoom(ask) => {
+                if let Some(room) = &self.room {
+                    // A room whose link has ended has said so by its last fact.
+                    let _ = room.send(ask).await;
+                }
+            }
             MeetingAct::ClosePeer(peer) => self.close_peer(peer).await,
             MeetingAct::PauseRecording(paused) => self.bridge.pause_recording(paused).await,
             MeetingAct::FinishRecording => self.finish_recording().await,
@@ -127,12 +141,6 @@ impl MeetingEffects {
     async fn seat_port(&self, who: ParticipantId, admission: Admission) {
         if let Some(guest) = self.guests.get(&who) {
             self.bridge.seat_port(&guest.port, admission, Gate::default()).await;
-        }
-    }
-
-    async fn seat_peer(&self, peer: PeerId, admission: Admission, gate: Gate) {
-        if let Some(peer) = self.peers.get(&peer) {
-            self.bridge.seat_peer(peer, admission, gate).await;
         }
     }
 

@@ -6,10 +6,12 @@
 //! seat of the last run, the file of a recording.
 
 mod effects;
+mod forward;
 mod input;
 mod ledger;
 mod owner;
 mod relay;
+mod room;
 
 pub(super) use input::TaskInput;
 pub(super) use owner::MeetingTask;

@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
 
 use super::effects::{MeetingEffects, OwnQueues};
+use super::forward::forward;
 use super::input::TaskInput;
+use super::room;
 use crate::common::ids::MeetingName;
 use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
 use crate::common::units::unix_millis;
@@ -39,6 +41,7 @@ impl MeetingTask {
             tokio::spawn(forward(events, mailbox.clone(), MeetingInput::Bridge));
             let (relay_events, events) = mpsc::channel(relay::driver::EVENTS);
             tokio::spawn(forward(events, mailbox.clone(), |(who, event)| MeetingInput::Relay(who, event)));
+            let room = room::open(&shared, (&name, settings.room.as_ref()), &bridge, &mailbox);
             tracing::info!(meeting = %name, bridge = %bridge.id(), "meeting opened");
             let setup = MeetingSetup {
                 name: name.clone(),
@@ -51,7 +54,7 @@ impl MeetingTask {
             };
             let state = MeetingState::new(now(machine::now()), setup);
             let own = OwnQueues { mailbox, bridge_events, relay_events };
-            let effects = MeetingEffects::new(name, shared, bridge, own);
+            let effects = MeetingEffects::new(name, shared, (bridge, room), own);
             let mut task = Self { state, effects };
             drive(&mut task, &mut inbox).await;
             task.close().await;
@@ -77,16 +80,6 @@ impl MeetingTask {
 /// This moment, with the time of day.
 fn now(instant: Instant) -> MeetingTime {
     MeetingTime { instant, unix_millis: unix_millis(SystemTime::now()) }
-}
-
-/// Brings events into the mailbox, while the meeting lives.
-async fn forward<E>(mut events: mpsc::Receiver<E>, mailbox: mpsc::WeakSender<TaskInput>, input: fn(E) -> MeetingInput) {
-    while let Some(event) = events.recv().await {
-        let Some(mailbox) = mailbox.upgrade() else { return };
-        if mailbox.send(input(event).into()).await.is_err() {
-            return;
-        }
-    }
 }
 
 impl Machine for MeetingTask {

@@ -148,7 +148,7 @@ fn n11_transcription_that_nothing_could_do_is_refused() {
     let mut w = meeting();
     let ask = Fact::Capture { what: CaptureKind::Transcription, by: MEMBER.into(), want: Capture::On };
     assert_eq!(refusals(&w.fact(ask.clone())), [PolicyRefusal::NotConfigured]);
-    w.fact(Fact::TranscriberConfigured(true));
+    w.fact(Fact::CaptureConfigured { what: CaptureKind::Transcription, configured: true });
     assert_eq!(w.fact(ask), [Effect::Capture { what: CaptureKind::Transcription, want: Capture::On }]);
 }
 

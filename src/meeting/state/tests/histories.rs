@@ -6,6 +6,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use super::*;
 use crate::common::cause::Cause;
 use crate::common::play_outcome::PlayOutcome;
+use crate::media::MediaEnd;
 use crate::policy::Switch;
 
 /// What was seen of one history.
@@ -36,8 +37,10 @@ impl Seen {
                 assert_eq!(admission.participant(), *who);
                 assert!(self.seated.insert(*who) && !self.released.contains(who));
             }
-            MeetingAct::SeatPeer { peer, .. } => assert!(!self.closed.contains(peer)),
-            MeetingAct::ReplacePeer { old, new } => assert!(!self.closed.contains(old) && !self.closed.contains(new)),
+            MeetingAct::Seat { end: MediaEnd::Peer(peer), .. } => assert!(!self.closed.contains(peer)),
+            MeetingAct::ReplaceEnd { old: MediaEnd::Peer(old), new: MediaEnd::Peer(new) } => {
+                assert!(!self.closed.contains(old) && !self.closed.contains(new));
+            }
             MeetingAct::ClosePeer(peer) => assert!(self.closed.insert(*peer), "{peer} is closed twice"),
             MeetingAct::ReleaseGuest(who) => assert!(self.released.insert(*who), "{who} is let go twice"),
             MeetingAct::WriteLedger(line) => {

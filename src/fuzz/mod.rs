@@ -15,4 +15,4 @@ mod text;
 pub use media::{crypto_attribute, dtls, dtmf, inband_keys, rtcp, rtp_packet, session, srtp, stun, wav};
 pub use sip::{digest, sip_framing, sip_header, sip_info, sip_message, sip_uri};
 pub use targets::{FuzzTarget, TARGETS};
-pub use text::{config_file, http_head, ledger_heads, page, smpp};
+pub use text::{config_file, http_head, ledger_heads, livekit, page, smpp};

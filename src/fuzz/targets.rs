@@ -2,7 +2,7 @@
 
 use super::media::{crypto_attribute, dtls, dtmf, inband_keys, rtcp, rtp_packet, session, srtp, stun, wav};
 use super::sip::{digest, sip_framing, sip_header, sip_info, sip_message, sip_uri};
-use super::text::{config_file, http_head, ledger_heads, page, smpp};
+use super::text::{config_file, http_head, ledger_heads, livekit, page, smpp};
 
 /// What a target is run by.
 pub type FuzzTarget = fn(&[u8]);
@@ -17,6 +17,7 @@ pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("http", http_head),
     ("inband_keys", inband_keys),
     ("ledger_heads", ledger_heads),
+    ("livekit", livekit),
     ("rtcp", rtcp),
     ("rtp", rtp_packet),
     ("sdp", session),

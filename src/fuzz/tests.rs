@@ -146,6 +146,7 @@ replayed! {
     mutated_heads_of_requests_name_us_or_nobody = "http",
     mutated_tones_are_keys_one_at_a_time_or_nothing = "inband_keys",
     mutated_ledger_heads_are_read_or_passed_over = "ledger_heads",
+    mutated_words_of_livekit_are_acted_on_within_bounds = "livekit",
     mutated_rtcp_is_read_or_passed_over = "rtcp",
     mutated_rtp_is_played_or_passed_over = "rtp",
     mutated_session_descriptions_are_read_and_printed_the_same = "sdp",

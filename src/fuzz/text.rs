@@ -1,11 +1,12 @@
 //! What pages, browsers, administrators, providers and copies of the ledger say.
 
 use super::input::lossy;
-use crate::common::display_name;
+use crate::common::{display_name, machine};
 use crate::config;
 use crate::http;
 use crate::relay::provider;
 use crate::service::embedded::signalling;
+use crate::service::livekit as livekit_room;
 use crate::store;
 
 /// A file of heads of the ledger that was copied from elsewhere (N-8).
@@ -36,6 +37,11 @@ pub fn config_file(data: &[u8]) {
     if let Err(problems) = config::read_text(&lossy(data)) {
         assert!(!problems.is_empty(), "a refusal says why");
     }
+}
+
+/// What a LiveKit server and the people in its rooms say.
+pub fn livekit(data: &[u8]) {
+    livekit_room::fuzz(machine::now(), data);
 }
 
 /// What a short message centre sends.

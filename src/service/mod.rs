@@ -1,2 +1,7 @@
-//! How a meeting is reached.
+//! Services in which meetings take place: our own pages, and servers elsewhere.
+
 pub mod embedded;
+mod kind;
+pub mod livekit;
+
+pub use kind::{ServiceKind, open};

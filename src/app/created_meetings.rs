@@ -101,6 +101,7 @@ fn meeting_config(wanted: &NewMeeting) -> MeetingConfig {
         unmute_after_host_mute: false,
         anonymous_join: true,
         speakers: None,
+        room: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Gateway`]: store, SIP, meetings and calls, begun in the order in which they need each other.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,12 +20,14 @@ use crate::common::machine;
 use crate::common::units::unix_millis;
 use crate::config::Settings;
 use crate::media::Media;
+use crate::meeting::service::{MeetingService, Support};
 use crate::meeting::{MeetingRegistry, MeetingsShared, MuteRegistry};
 use crate::menu::SharedLockout;
 use crate::net::udp::Net;
 use crate::policy::SEAT_KEPT;
 use crate::prompt::Library;
 use crate::relay;
+use crate::service;
 use crate::sip;
 use crate::status::Sources;
 use crate::store;
@@ -67,9 +70,8 @@ impl Gateway {
         let directory = &settings.store.directory;
         let (store, store_thread) = open_store(settings)?;
         let relay = sms::start(settings, &store).await?;
-        let targets = Arc::new(ReloadTargets::new(settings));
+        let (targets, ids) = (Arc::new(ReloadTargets::new(settings)), Ids::of_run(store.run()));
         let (counted, raised) = (Counted::default(), Events::default());
-        let ids = Ids::of_run(store.run());
         let shared = MeetingsShared {
             ids: ids.clone(),
             media: media.clone(),
@@ -81,6 +83,7 @@ impl Gateway {
             recordings: settings.recording.directory.clone(),
             seats_until: machine::now() + SEAT_KEPT,
             mutes: stored_mutes(&store).await.map_err(state("mutes in", directory))?,
+            services: open_services(settings)?,
         };
         let meetings = Arc::new(MeetingDirectory::new(settings, library, shared));
         let sip::Running { handle: sip, events, registrations, bound: listening } =
@@ -142,6 +145,21 @@ fn open_store(settings: &Settings) -> Result<(store::StoreHandle, std::thread::J
     private_directory(recordings).map_err(state("recordings directory", recordings))?;
     // N-8: whoever can change the store must not find the key of its chain in it.
     store::open(directory, &directory.join("keys")).map_err(state("store in", directory))
+}
+
+/// Services in whose rooms meetings take place.
+fn open_services(settings: &Settings) -> Result<BTreeMap<String, Arc<dyn MeetingService>>, RunError> {
+    let open = |(label, kind): (&String, &service::ServiceKind)| match service::open(kind) {
+        Ok(opened) => {
+            // N-7
+            if let Support::Cannot(why) = opened.traits().recording {
+                tracing::warn!(service = label, why, "the service cannot say whether a meeting is recorded");
+            }
+            Ok((label.clone(), opened))
+        }
+        Err(error) => Err(RunError::ServiceTls { label: label.clone(), error }),
+    };
+    settings.services.iter().map(open).collect()
 }
 
 /// The closed microphones of the last run (K-4).

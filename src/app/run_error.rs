@@ -34,6 +34,14 @@ pub enum RunError {
     /// The authorities of `sip.ca`.
     #[error("sip.ca: {0}")]
     Tls(#[source] TlsError),
+    /// The authorities of a service.
+    #[error("service.{label}.ca: {error}")]
+    ServiceTls {
+        /// Which service.
+        label: String,
+        /// What is wrong with them.
+        error: TlsError,
+    },
     /// HTTP.
     #[error(transparent)]
     Http(#[from] http::HttpStartError),
@@ -53,7 +61,7 @@ impl RunError {
     #[must_use]
     pub const fn status(&self) -> ExitStatus {
         match self {
-            Self::Configuration(_) | Self::Tls(_) => ExitStatus::Configuration,
+            Self::Configuration(_) | Self::Tls(_) | Self::ServiceTls { .. } => ExitStatus::Configuration,
             Self::State { .. } | Self::Media(_) | Self::Sip(_) | Self::Http(_) => ExitStatus::Unavailable,
             Self::Signals(_) | Self::Runtime(_) | Self::Randomness(_) => ExitStatus::Fault,
         }

@@ -47,6 +47,7 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
         speakers: meeting.speakers.unwrap_or(settings.media.speakers),
         outlasts_a_restart: true,
         devices: Arc::clone(&devices),
+        room: meeting.room.clone(),
     };
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
 }

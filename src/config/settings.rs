@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::reload::{Comparison, ConfigChange, live, live_tables};
+use super::reload::{Comparison, ConfigChange, live, live_tables, restart_tables};
 use super::section::Section;
 use super::sections::{
     DeviceConfig, HttpConfig, IceServerConfig, LimitsConfig, LogConfig, MediaConfig, MeetingConfig, OrganisationConfig,
     PolicyConfig, PromptsConfig, RecordingConfig, RecordsConfig, RelayConfig, SipConfig, StoreConfig,
 };
-use super::sections::{chat, device, ice_server, meetings, speech};
+use super::sections::{chat, device, ice_server, meetings, service, speech};
 use crate::common::ids::MeetingName;
 use crate::policy::retention::Retention;
 use crate::relay::provider::ProviderKind;
+use crate::service::ServiceKind;
 use crate::speech::SpeechSettings;
 
 /// Everything.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub sip: SipConfig,
     /// `[device.X]`
     pub devices: BTreeMap<String, DeviceConfig>,
+    /// `[service.X]`: where meetings take place that are not in our own pages.
+    pub services: BTreeMap<String, ServiceKind>,
     /// `[meeting.X]`
     pub meetings: BTreeMap<MeetingName, MeetingConfig>,
     /// `[media]`
@@ -61,6 +64,7 @@ impl Settings {
         Self {
             sip: root.table("sip", SipConfig::read),
             devices: root.named("device", device),
+            services: root.named("service", service),
             meetings: meetings(root),
             media: root.table("media", MediaConfig::read),
             http: root.table("http", HttpConfig::read),
@@ -89,6 +93,7 @@ impl Settings {
         let Self {
             sip,
             devices,
+            services,
             meetings,
             media,
             http,
@@ -108,6 +113,7 @@ impl Settings {
         let mut found = Comparison::default();
         found.table("sip", |found| sip.compare(&new.sip, found));
         live_tables(&mut found, "device", devices, &new.devices);
+        restart_tables(&mut found, "service", services, &new.services);
         live_tables(&mut found, "meeting", meetings, &new.meetings);
         found.table("media", |found| media.compare(&new.media, found));
         found.table("http", |found| http.compare(&new.http, found));

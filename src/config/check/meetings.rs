@@ -11,6 +11,24 @@ use crate::policy::Bypass;
 pub(super) fn meetings(settings: &Settings, found: &mut Findings<'_>) {
     conference_ids(settings, found);
     codes(settings, found);
+    rooms(settings, found);
+}
+
+/// A meeting's room is at a service that is configured, and no other meeting is in it.
+fn rooms(settings: &Settings, found: &mut Findings<'_>) {
+    let mut owners = BTreeMap::new();
+    for (name, meeting) in &settings.meetings {
+        let Some(room) = &meeting.room else { continue };
+        let key = |field: &str| format!("meeting.{name}.{field}");
+        if !settings.services.contains_key(&room.service) {
+            let what = format!("names [service.{}], which is not configured", room.service);
+            found.problem(&key("service"), what, "write that section, or leave the key out");
+        }
+        if let Some(other) = owners.insert((&room.service, &room.room), name) {
+            let what = format!("is in the room {:?}, in which the meeting {other} is too", room.room);
+            found.problem(&key("room"), what, "give each meeting a room of its own: the devices of both would be in it twice");
+        }
+    }
 }
 
 /// What is dialled or keyed in reaches one meeting, or the menu.

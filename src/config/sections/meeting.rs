@@ -8,6 +8,7 @@ use crate::common::ids::MeetingName;
 use crate::config::readers::{DAY, MINUTE, SECOND, boolean, choice, label, number, telephone_number, time};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
+use crate::meeting::service::RoomAddress;
 use crate::policy::{Bypass, CallRooms};
 
 /// `[meeting.X]`
@@ -35,6 +36,8 @@ pub struct MeetingConfig {
     pub anonymous_join: bool,
     /// Speakers that are mixed at a time; `None`: as `[media]` says.
     pub speakers: Option<usize>,
+    /// The room at a service in which it takes place; `None`: it is in our own pages alone.
+    pub room: Option<RoomAddress>,
 }
 
 pub(in crate::config) fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, MeetingConfig> {
@@ -72,5 +75,14 @@ fn meeting(name: &str, s: &mut Section<'_>) -> MeetingConfig {
         unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(false),
         anonymous_join: s.get("anonymous_join", boolean).unwrap_or(true),
         speakers: s.optional("speakers", number(SPEAKERS)),
+        room: room(name, s),
     }
+}
+
+fn room(name: &str, s: &mut Section<'_>) -> Option<RoomAddress> {
+    let (service, room) = (s.optional("service", label(64)), s.optional("room", label(256)));
+    if room.is_some() && service.is_none() && !s.has_problems() {
+        s.complain("names a room, and no service that has it", "write service, the X of a [service.X]");
+    }
+    Some(RoomAddress { service: service?, room: room.unwrap_or_else(|| name.to_owned()) })
 }

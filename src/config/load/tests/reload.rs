@@ -27,6 +27,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("relay.per_minute", "[relay]", "[relay]\nper_minute = 11"),
     ("relay.on_unknown", "[relay]", "[relay]\non_unknown = \"drop\""),
     ("relay.provider", "", "[relay.provider.print]\nkind = \"log\"\nnumber = \"+12025550100\""),
+    ("service", "", "[service.lk]\nkind = \"livekit\"\nurl = \"ws://localhost:7880\"\nkey = \"k\"\nsecret = \"s\""),
     ("recording.directory", "[recording]", "[recording]\ndirectory = \"/tmp\""),
     (
         "store.directory",
@@ -98,7 +99,11 @@ fn o2_what_calls_stand_on_is_refused_with_its_line() {
         let refused = loaded.against(&in_force).expect_err(key);
         let [problem] = refused.as_slice() else { panic!("{key}: {}", lines(&refused)) };
         assert!(problem.key.starts_with(key) && problem.hint.contains("restart"), "{key}: {problem}");
-        let line = if problem.key.contains(".provider.") || problem.key.contains(".listen.") { 1 } else { after.lines().count() };
+        let line = if problem.key.contains("service.") || problem.key.contains(".provider.") || problem.key.contains(".listen.") {
+            1
+        } else {
+            after.lines().count()
+        };
         assert!(problem.to_string().contains(&format!("roomgate.toml:{line}: ")), "{key}: {problem}");
     }
 }

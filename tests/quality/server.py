@@ -63,6 +63,11 @@ class Server:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_kilobytes(self) -> int:
+        """What of its memory is resident."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
     def waited_seconds(self) -> float:
         """How long its threads could have run and had no CPU (the second figure of schedstat)."""
         waits = (path.read_text().split()[1] for path in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"))

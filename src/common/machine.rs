@@ -65,6 +65,14 @@ impl<Input: Send> InputSource<Input> for mpsc::Receiver<Input> {
     }
 }
 
+/// Waits for a deadline, for drivers that select on more than one inbox; for ever where there is none.
+pub async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs a machine until its inputs end or its owner returns [`DriveFlow::Stop`].
 pub async fn drive<O: MachineOwner>(owner: &mut O, inputs: &mut impl InputSource<<O::Machine as Machine>::Input>) {
     loop {

@@ -1,10 +1,13 @@
 //! Readers of values: each gives a [`Value`] the type that is wanted, or says what to write instead.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use hyper::Uri;
 
 use super::value::Value;
 use crate::common::ids::MeetingName;
@@ -50,6 +53,28 @@ pub(super) fn text(value: &Value) -> Result<String, WrongValue> {
     match value {
         Value::Text(text) | Value::Untyped(text) => Ok(text.to_string()),
         other => Err(mismatch(other, "a text in quotes")),
+    }
+}
+
+/// An address that secrets are sent to, by one of the `encrypted` schemes, or by one of the `plain` ones where it is of this machine.
+/// `secrets` and `hint` are for whoever has written another one.
+pub(super) fn address_for(
+    secrets: &'static str,
+    hint: &'static str,
+    (encrypted, plain): (&'static [&'static str], &'static [&'static str]),
+) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
+    move |value| {
+        let address = text(value)?;
+        let uri: Uri = address.parse().map_err(|_| WrongValue::new("is no address", hint))?;
+        let host = uri.host().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_here = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let scheme = uri.scheme_str().unwrap_or_default();
+        match (encrypted.contains(&scheme), plain.contains(&scheme)) {
+            (true, _) if !host.is_empty() => Ok(address.trim_end_matches('/').to_owned()),
+            (_, true) if is_here => Ok(address.trim_end_matches('/').to_owned()),
+            _ => Err(WrongValue::new(format!("is no address that {secrets} could be sent to"), hint)),
+        }
     }
 }
 

@@ -360,11 +360,6 @@ impl BridgeHandle {
         self.media.shared.ids.track()
     }
 
-    /// Seats a track of a connection to an SFU; it is silent while no line carries it.
-    pub async fn seat_track(&self, track: TrackId, admission: Admission, gate: Gate) {
-        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Track(track), bridge: self.id, admission, gate }).await;
-    }
-
     /// Publishes what a seated leg says by a connection to an SFU as well, or no longer.
     pub async fn publish(&self, end: MediaEnd, publisher: Option<PeerId>) {
         self.media.ask(self.worker, WorkerCommand::Publish { end, publisher }).await;
@@ -376,7 +371,8 @@ impl BridgeHandle {
         self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Port(port.id), bridge: self.id, admission, gate }).await;
     }
 
-    /// Seats an end that lives on this bridge's worker: a browser's.
+    /// Seats an end that lives on this bridge's worker: a browser's, or a track of a connection to an SFU, which is silent while no line carries
+    /// it.
     pub async fn seat(&self, end: MediaEnd, admission: Admission, gate: Gate) {
         self.media.ask(self.worker, WorkerCommand::Seat { end, bridge: self.id, admission, gate }).await;
     }

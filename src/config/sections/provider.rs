@@ -1,14 +1,12 @@
 //! `[relay.provider.X]`: who carries short messages, and how it is reached.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hyper::Uri;
 
 use crate::common::redact::Redacted;
-use crate::config::readers::{MINUTE, SECOND, WrongValue, boolean, choice, label, number, path, text, time};
+use crate::config::readers::{MINUTE, SECOND, WrongValue, address_for, boolean, choice, label, number, path, text, time};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::config::value::Value;
@@ -62,17 +60,8 @@ pub(super) fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings>
 
 /// An address that keys are sent to.
 fn address(value: &Value) -> Result<String, WrongValue> {
-    let address = text(value)?;
     let hint = "write an address such as \"https://sms.example.org/messages\"; http:// is for this machine alone, as keys travel with it";
-    let uri: Uri = address.parse().map_err(|_| WrongValue::new("is no address", hint))?;
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_here = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") if !host.is_empty() => Ok(address.trim_end_matches('/').to_owned()),
-        Some("http") if is_here => Ok(address.trim_end_matches('/').to_owned()),
-        _ => Err(WrongValue::new("is no address that keys could be sent to", hint)),
-    }
+    address_for("keys", hint, (&["https"], &["http"]))(value)
 }
 
 const UNGUESSABLE: &str = "write at least 16 characters, such as `openssl rand -hex 32` gives";

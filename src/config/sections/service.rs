@@ -1,11 +1,7 @@
 //! `[service.X]`: servers elsewhere in whose rooms meetings take place.
 
-use std::net::IpAddr;
-
-use hyper::Uri;
-
 use crate::common::redact::Redacted;
-use crate::config::readers::{WrongValue, choice, label, path, text};
+use crate::config::readers::{WrongValue, address_for, choice, label, path};
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::service::ServiceKind;
@@ -42,16 +38,7 @@ fn livekit(s: &mut Section<'_>) -> Option<LiveKitSettings> {
 
 /// An address that tokens are sent to.
 fn address(value: &Value) -> Result<String, WrongValue> {
-    let address = text(value)?;
     let hint =
         "write an address such as \"wss://livekit.example.org\"; ws:// is for this machine alone, as tokens travel with it";
-    let uri: Uri = address.parse().map_err(|_| WrongValue::new("is no address", hint))?;
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_here = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("wss" | "https") if !host.is_empty() => Ok(address.trim_end_matches('/').to_owned()),
-        Some("ws" | "http") if is_here => Ok(address.trim_end_matches('/').to_owned()),
-        _ => Err(WrongValue::new("is no address that tokens could be sent to", hint)),
-    }
+    address_for("tokens", hint, (&["wss", "https"], &["ws", "http"]))(value)
 }

@@ -17,13 +17,13 @@ use crate::codec::{CodecError, CodecKind, Encoder, EncoderSettings};
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::rtp::feedback::ReportedLoss;
-use crate::rtp::packet::Packet;
 use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::fraction_lost;
 
 use super::super::leg::{DueDatagram, MediaLeg};
 use super::super::shared_mix::{SharedMix, TickSound};
+use super::packets::received;
 use crate::rtp::stun;
 
 /// Time without a datagram after which ICE consent counts as lost: browsers repeat their check every 2.5 s (RFC 7675 section 5.1).
@@ -122,17 +122,8 @@ impl WebRtcPeer {
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
             match message {
                 RTCMessage::RtpPacket(_, packet) => {
-                    let header = &packet.header;
-                    let packet = Packet {
-                        pt: header.payload_type,
-                        marker: header.marker,
-                        seq: header.sequence_number,
-                        timestamp: header.timestamp,
-                        ssrc: header.ssrc,
-                        payload: &packet.payload,
-                    };
                     // The stack reports by its own count.
-                    let _ = self.receiver.insert(now, &packet);
+                    let _ = self.receiver.insert(now, &received(&packet));
                 }
                 RTCMessage::RtcpPacket(_, packets) => {
                     let ssrc = self.stream.ssrc;

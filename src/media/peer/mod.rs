@@ -8,6 +8,7 @@ pub(super) mod browser;
 mod connection;
 pub(crate) mod handshake;
 mod negotiation;
+mod packets;
 mod remote;
 
 pub use connection::PeerChange;

@@ -21,15 +21,16 @@ use super::legs::{RemoteLeg, RemotePeerCommand};
 /// Addresses of ours from which paths are tried: each has a socket, and a check of each candidate of the SFU.
 const MOST_ADDRESSES: usize = 4;
 
-/// See the file's paragraph. The connection is closed by [`RemotePeerHandle::close`], or within a second of its events having no receiver any more.
+/// See the file's paragraph. The connection is closed by [`RemotePeerHandle::close`], or within a second of its events having no receiver any
+/// more.
 #[derive(Clone, Debug)]
 pub struct RemotePeerHandle {
     id: PeerId,
     worker: mpsc::Sender<WorkerCommand>,
 }
 
-/// Binds the sockets of a connection, at ports that the system chooses, and prepares its way by TCP from each address: an SFU that serves all by one port tells its clients apart by
-/// their address, so no two connections can share one.
+/// Binds the sockets of a connection, at ports that the system chooses, and prepares its way by TCP from each address: an SFU that serves
+/// all by one port tells its clients apart by their address, so no two connections can share one.
 ///
 /// # Errors
 /// When there is none at all.

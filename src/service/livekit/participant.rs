@@ -147,7 +147,7 @@ impl Participant {
                 },
                 event = next_socket_event(&mut self.socket) => self.socket_event(event),
                 event = next_peer_event(&mut self.peer) => self.peer_event(event),
-                () = sleep_until(deadline) => self.session.wake(machine::now()),
+                () = machine::sleep_until(deadline) => self.session.wake(machine::now()),
             }
             self.perform().await;
         }
@@ -347,13 +347,6 @@ async fn next_peer_event(peer: &mut Option<Peer>) -> RemotePeerEvent {
             Some(event) => event,
             None => std::future::pending().await,
         },
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
@@ -114,7 +114,7 @@ impl RoomTask {
                 },
                 Some((slot, event)) = events.recv() => self.participant_event(slot, event),
                 Some(listing) = looks.recv() => self.state.handle(machine::now(), RoomInput::Looked(listing)),
-                () = sleep_until(deadline) => self.state.wake(machine::now()),
+                () = machine::sleep_until(deadline) => self.state.wake(machine::now()),
             }
             self.perform().await;
         }
@@ -191,12 +191,5 @@ impl RoomTask {
             self.waiting.pop_front();
         }
         self.waiting.push_back(fact);
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

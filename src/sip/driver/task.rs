@@ -241,7 +241,7 @@ impl Task {
                         self.perform(&up);
                     }
                 }
-                () = sleep_until(at) => {}
+                () = machine::sleep_until(at) => {}
             }
         }
     }
@@ -488,10 +488,3 @@ impl Task {
 
 /// No TLS connection can be made to that peer.
 struct NoTls;
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}

@@ -17,12 +17,12 @@ use webrtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use crate::common::ids::TrackId;
 use crate::dsp::frame::Frame;
 use crate::net::ice_tcp::ACTIVE_PORT;
-use crate::rtp::packet::Packet;
 use crate::rtp::receive::ReceiverStats;
 use crate::rtp::rtcp::fraction_lost;
 
 use super::super::super::leg::DueDatagram;
 use super::super::negotiation::{NegotiationError, PeerFactory, setup};
+use super::super::packets::received;
 use super::candidates::RemoteCandidates;
 use super::lines::Lines;
 use super::negotiation::{Channels, add_line, add_track, connection, stream_at, terms};
@@ -238,16 +238,7 @@ impl RemotePeer {
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
             match message {
                 RTCMessage::RtpPacket(stream, packet) => {
-                    let header = &packet.header;
-                    let packet = Packet {
-                        pt: header.payload_type,
-                        marker: header.marker,
-                        seq: header.sequence_number,
-                        timestamp: header.timestamp,
-                        ssrc: header.ssrc,
-                        payload: &packet.payload,
-                    };
-                    self.lines.insert(now, &stream, &packet);
+                    self.lines.insert(now, &stream, &received(&packet));
                 }
                 RTCMessage::RtcpPacket(_, packets) => {
                     let Some(publication) = &mut self.publication else { continue };

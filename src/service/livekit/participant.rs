@@ -210,8 +210,10 @@ impl Participant {
         let is_text = matches!(event, ParticipantEvent::Text(_));
         let kind = std::mem::discriminant(&event);
         self.waiting.retain(|waiting| is_text || std::mem::discriminant(waiting) != kind);
-        if self.waiting.len() >= EVENTS {
-            self.waiting.pop_front();
+        if self.waiting.len() >= EVENTS
+            && let Some(oldest) = self.waiting.iter().position(|waiting| matches!(waiting, ParticipantEvent::Text(_)))
+        {
+            self.waiting.remove(oldest);
         }
         self.waiting.push_back(event);
     }

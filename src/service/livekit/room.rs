@@ -188,7 +188,9 @@ impl RoomTask {
         };
         self.waiting.retain(|waiting| !replaces(waiting));
         if self.waiting.len() >= FACTS {
-            self.waiting.pop_front();
+            // Lines of the chat give way first: nobody who writes a lot keeps the end of a visit from being told.
+            let oldest = self.waiting.iter().position(|waiting| matches!(waiting, RoomFact::Chat { .. })).unwrap_or(0);
+            self.waiting.remove(oldest);
         }
         self.waiting.push_back(fact);
     }
